@@ -11,6 +11,8 @@
 //! Nothing here opens a socket, reads a clock, takes a lock or creates an
 //! element. GStreamer appears only as a library of values (caps, structures).
 
+#![warn(missing_docs, missing_debug_implementations)]
+
 pub mod association;
 pub mod blueprint;
 pub mod candidate;
