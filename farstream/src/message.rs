@@ -3,6 +3,8 @@
 //! types. Every one also carries plain `session-id`, and `stream-name` and
 //! `participant-name` where a stream is meant.
 
+use std::borrow::Cow;
+
 use gst::prelude::*;
 
 use crate::candidate::candidate_to_structure;
@@ -164,7 +166,7 @@ pub fn component_state_changed(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     /// What was wrong with them.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// How many.
     pub count: u64,
     /// Payload type, where that is what was wrong.
@@ -172,17 +174,17 @@ pub struct Dropped {
     /// Source, where one is known.
     pub ssrc: Option<u32>,
     /// What the user can do.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
 }
 
 /// `farstream-packets-dropped`.
 pub fn packets_dropped(stream: &StreamName, dropped: &Dropped) -> gst::Structure {
     of_stream("farstream-packets-dropped", stream)
-        .field("reason", dropped.reason)
+        .field("reason", &*dropped.reason)
         .field("count", dropped.count)
         .field_if_some("payload", dropped.payload.map(u32::from))
         .field_if_some("ssrc", dropped.ssrc)
-        .field("remedy", dropped.remedy)
+        .field("remedy", &*dropped.remedy)
         .build()
 }
 

@@ -1,8 +1,28 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Farstream's RTP conference: a call with any peer, from a pipeline.
+//! Plugin `fsrtpconference`: calls over RTP.
+//!
+//! - [`conference`], [`session`], [`stream`], [`participant`]: the objects applications
+//!   see. What they decide is decided in the crate `farstream`.
+//! - [`discovery`]: which codecs this machine has.
+//! - [`media`]: elements between pads and the RTP engine; [`engine`]: the RTP engine;
+//!   [`transport`]: where packets of a participant enter and leave.
+//! - [`context`], [`outbox`], [`worker`], [`signals`]: what all of these share.
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Ok(())
+mod conference;
+mod context;
+mod discovery;
+mod engine;
+mod media;
+mod outbox;
+mod participant;
+mod session;
+mod signals;
+mod stream;
+mod transport;
+mod worker;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    conference::register(plugin)
 }
 
 gst::plugin_define!(

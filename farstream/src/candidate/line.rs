@@ -15,9 +15,16 @@ const PREFIX: &str = "candidate:";
 /// A line is never longer than this; RFC 8839 lines have about 100 characters.
 const MAX_LINE: usize = 1024;
 
+/// The lines of a text, where newlines or commas separate them.
+pub fn split_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\n', ','])
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+}
+
 /// All candidates of a text, where newlines or commas separate them.
 pub fn candidates_from_text(text: &str) -> Result<Vec<Candidate>> {
-    candidates_from_lines(text.split(['\n', ',']).filter(|l| !l.trim().is_empty()))
+    candidates_from_lines(split_lines(text))
 }
 
 /// All candidates of a list of lines. One bad line refuses the whole list.

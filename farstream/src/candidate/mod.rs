@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::{CandidateType, Error, NetworkProtocol, Result};
 
-pub use line::{candidates_from_lines, candidates_from_text};
+pub use line::{candidates_from_lines, candidates_from_text, split_lines};
 pub use structure::{candidate_from_structure, candidate_to_structure};
 
 /// Highest component number (RFC 8839 section 5.1).
