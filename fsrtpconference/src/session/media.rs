@@ -94,13 +94,11 @@ impl State {
         let waited = timeout.is_some_and(|timeout| {
             now.saturating_duration_since(source.since) >= Duration::from_millis(timeout)
         });
-        let owner =
-            by_name
-                .map(|entry| entry.id)
-                .or_else(|| match (self.streams.as_slice(), waited) {
-                    ([only], true) => Some(only.id),
-                    _ => None,
-                })?;
+        let only = match self.streams.as_slice() {
+            [only] if waited => Some(only),
+            _ => None,
+        };
+        let owner = by_name.or(only)?.id;
         self.associations.learn(ssrc, owner)
     }
 }
