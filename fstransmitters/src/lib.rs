@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Farstream's transmitters: how packets reach a participant.
+//!
+//! [`rawudp`] knows the element, [`io`] knows sockets and threads. Neither knows the other's trade:
+//! further transmitters over UDP use the same threads.
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    Ok(())
+mod io;
+mod rawudp;
+
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    rawudp::register(plugin)
 }
 
 gst::plugin_define!(
