@@ -214,6 +214,16 @@ impl ElementImpl for Conference {
         }
     }
 
+    fn send_event(&self, event: gst::Event) -> bool {
+        let result = self.parent_send_event(event.clone());
+        if event.type_() == gst::EventType::Eos {
+            for inner in self.sessions() {
+                inner.end(&event);
+            }
+        }
+        result
+    }
+
     fn change_state(
         &self,
         transition: gst::StateChange,

@@ -97,16 +97,16 @@ impl Substream {
             | gst::PadProbeType::EVENT_DOWNSTREAM;
         let weak = Arc::downgrade(&substream);
         rtp_pad.add_probe(types, move |_, info| {
-            let Some(substream) = weak.upgrade() else {
-                return gst::PadProbeReturn::Drop;
-            };
-            if let Some(gst::PadProbeData::Event(event)) = &mut info.data {
-                substream.complete_caps(event);
-                gst::PadProbeReturn::Ok
-            } else if substream.on_data() {
-                gst::PadProbeReturn::Ok
-            } else {
-                gst::PadProbeReturn::Drop
+            let substream = weak.upgrade();
+            match (&mut info.data, substream) {
+                // Events always pass: GStreamer 1.22 fails when a probe drops one.
+                (Some(gst::PadProbeData::Event(event)), Some(substream)) => {
+                    substream.complete_caps(event);
+                    gst::PadProbeReturn::Ok
+                }
+                (Some(gst::PadProbeData::Event(_)), None) => gst::PadProbeReturn::Ok,
+                (_, Some(substream)) if substream.on_data() => gst::PadProbeReturn::Ok,
+                _ => gst::PadProbeReturn::Drop,
             }
         });
         substream
@@ -157,7 +157,8 @@ impl Substream {
         if self.stale.swap(false, Ordering::AcqRel) {
             self.replan();
         }
-        self.current.lock().is_some()
+        // The application may have ended it in a callback just now.
+        self.receiving.load(Ordering::Acquire) && self.current.lock().is_some()
     }
 
     fn replan(self: &Arc<Self>) {

@@ -317,14 +317,13 @@ impl Inner {
         for source in &sources {
             source.substream.set_receiving(false);
         }
-        let pads = outputs.into_iter().chain([self.sink_pad.clone()]);
         if let Some(conference) = self.context.conference() {
-            for pad in pads.clone() {
-                remove_from(&conference, &pad);
+            for pad in &outputs {
+                remove_from(&conference, pad);
             }
         }
+        self.retire_sink_pad();
         let inner = self.clone();
-        let pads: Vec<_> = pads.collect();
         let transports: Vec<_> = entries
             .iter()
             .filter_map(|entry| entry.transport.there().cloned())
@@ -342,7 +341,7 @@ impl Inner {
             }
             inner.path.fan_out.dismantle(&conference);
             inner.path.engine.close();
-            for pad in &pads {
+            for pad in &outputs {
                 let _ = pad.set_active(false);
             }
         });

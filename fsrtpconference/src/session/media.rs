@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use farstream::codec::{Codec, PayloadType};
-use farstream::negotiation::{CodecAssociation, StreamId};
+use farstream::negotiation::{CodecAssociation, StreamId, without_config};
 use farstream::{Error, message};
 use gst::prelude::*;
 
@@ -46,10 +46,13 @@ impl SendOwner for Inner {
     }
 
     fn send_codec_changed(&self, codec: &Codec) {
-        self.state.lock().current_send_codec = Some(codec.clone());
+        let before = self.state.lock().current_send_codec.replace(codec.clone());
         self.notify("current-send-codec");
-        self.post(|name| message::send_codec_changed(name, codec, &[]));
-        self.update_rtcp_interval();
+        // What was only learned about the codec in use is no other codec.
+        if before.map(|codec| without_config(&codec)) != Some(without_config(codec)) {
+            self.post(|name| message::send_codec_changed(name, codec, &[]));
+            self.update_rtcp_interval();
+        }
         self.context.deliver();
     }
 

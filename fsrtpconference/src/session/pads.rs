@@ -6,7 +6,7 @@ use std::sync::Arc;
 use farstream::{Error, ErrorCode, Result, StreamDirection};
 use gst::prelude::*;
 
-use super::inner::Inner;
+use super::inner::{Inner, remove_from};
 use crate::conference::Side;
 
 impl Inner {
@@ -34,10 +34,45 @@ impl Inner {
         if self.sink_pad.parent().is_none()
             && let Some(conference) = self.context.conference()
         {
+            // What an ended session of this number may have left.
+            if let Some(old) = conference.static_pad(&self.sink_pad.name()) {
+                let _ = conference.remove_pad(&old);
+            }
             let _ = self.sink_pad.set_active(true);
             let _ = conference.add_pad(&self.sink_pad);
         }
         self.sink_pad.clone()
+    }
+
+    /// The session ends: its sink pad goes. While a source is linked, it stays and throws
+    /// away what comes, or the source would end the pipeline with an error.
+    pub(super) fn retire_sink_pad(&self) {
+        let Some(conference) = self.context.conference() else {
+            return;
+        };
+        if !self.sink_pad.is_linked() {
+            remove_from(&conference, &self.sink_pad);
+            return;
+        }
+        if let Some(inside) = self.sink_pad.internal() {
+            let types = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+            inside.add_probe(types, |_, _| gst::PadProbeReturn::Drop);
+        }
+        let context = Arc::downgrade(&self.context);
+        self.sink_pad.connect_unlinked(move |pad, _| {
+            let Some(context) = context.upgrade() else {
+                return;
+            };
+            let pad = pad.downgrade();
+            let conference = context.conference().map(|c| c.downgrade());
+            context.worker.push(move || {
+                if let (Some(pad), Some(conference)) =
+                    (pad.upgrade(), conference.and_then(|c| c.upgrade()))
+                {
+                    remove_from(&conference, &pad);
+                }
+            });
+        });
     }
 
     /// The sink pad, for a request.
@@ -81,6 +116,28 @@ impl Inner {
             .build();
         self.set_stable_pad(&pad)?;
         Ok(pad)
+    }
+
+    /// The application ends the pipeline with an EOS event: what no source or substream
+    /// will end, ends here.
+    pub fn end(&self, eos: &gst::Event) {
+        if !self.sink_pad.is_linked() {
+            self.path.fan_out.end(eos);
+        }
+        let stable = self.state.lock().outputs.stable().cloned();
+        let stable = stable.filter(|pad| pad.target().is_none());
+        let Some((pad, conference)) = stable.zip(self.context.conference()) else {
+            return;
+        };
+        let eos = eos.clone();
+        // Whoever sends an event to an element holds its state lock, which a sink without
+        // preroll waits for; so not on this thread.
+        conference.call_async(move |_| {
+            let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+            pad.push_event(gst::event::StreamStart::new(&pad.name()));
+            pad.push_event(gst::event::Segment::new(&segment));
+            pad.push_event(eos);
+        });
     }
 
     /// A requested pad was released. Returns whether that ends the session.

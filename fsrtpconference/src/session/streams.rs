@@ -65,6 +65,9 @@ impl Inner {
             (entry, gone, pads)
         };
         self.association_epoch.fetch_add(1, Ordering::AcqRel);
+        for source in &sources {
+            source.substream.set_receiving(false);
+        }
         let inner = self.clone();
         let Way::There(transport) = entry.transport else {
             self.forget_remote(id);

@@ -115,16 +115,11 @@ mod outlet {
             for transport in Self::transports(parent).iter() {
                 transport.send_event(component, event.clone());
             }
-            // What a sink does, so that a pipeline that only sends can end.
             if let (gst::EventView::Eos(_), Component::Rtp, Some(parent)) =
                 (event.view(), component, parent)
                 && let Some(outlet) = parent.downcast_ref::<super::Outlet>()
             {
-                let message = gst::message::Eos::builder()
-                    .src(outlet)
-                    .seqnum(event.seqnum())
-                    .build();
-                let _ = outlet.post_message(message);
+                outlet.post_eos(event.seqnum());
             }
         }
     }
@@ -140,6 +135,30 @@ impl Outlet {
     /// An outlet of this name, without transports.
     pub fn new(name: &str) -> Self {
         glib::Object::builder().property("name", name).build()
+    }
+
+    /// What a sink does at its end, so that a pipeline can end.
+    fn post_eos(&self, seqnum: gst::Seqnum) {
+        let message = gst::message::Eos::builder()
+            .src(self)
+            .seqnum(seqnum)
+            .build();
+        let _ = self.post_message(message);
+    }
+
+    /// The application ends the pipeline, and no source is there that would say so.
+    pub fn end(&self, eos: &gst::Event) {
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        for transport in self.imp().transports.read().clone().iter() {
+            for event in [
+                gst::event::StreamStart::new("nothing"),
+                gst::event::Segment::new(&segment),
+                eos.clone(),
+            ] {
+                transport.send_event(Component::Rtp, event);
+            }
+        }
+        self.post_eos(eos.seqnum());
     }
 
     /// Sends to this one too from now on.

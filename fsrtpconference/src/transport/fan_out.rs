@@ -82,6 +82,11 @@ impl FanOut {
         result
     }
 
+    /// The application ends the pipeline, and nothing feeds this session.
+    pub fn end(&self, eos: &gst::Event) {
+        self.outlet.end(eos);
+    }
+
     /// Takes a transport out and stops it. Not for streaming threads.
     pub fn detach(&self, conference: &gst::Bin, transport: &Arc<Transport>) {
         self.outlet.remove(transport);
