@@ -5,8 +5,6 @@
 
 use std::borrow::Cow;
 
-use gst::prelude::*;
-
 use crate::candidate::candidate_to_structure;
 use crate::codec::codecs_to_caps;
 use crate::negotiation::{Refusal, refusals_to_caps};
@@ -15,8 +13,8 @@ use crate::{Candidate, Codec, DtmfEvent, DtmfMethod, Error, StreamState};
 /// A session as messages name it.
 #[derive(Clone, Debug)]
 pub struct SessionName {
-    /// The session object.
-    pub object: gst::Object,
+    /// The session object, as its own type.
+    pub object: glib::SendValue,
     /// Its number.
     pub id: u32,
 }
@@ -24,8 +22,10 @@ pub struct SessionName {
 /// A stream as messages name it.
 #[derive(Clone, Debug)]
 pub struct StreamName {
-    /// The stream object.
-    pub object: gst::Object,
+    /// The stream object, as its own type.
+    pub object: glib::SendValue,
+    /// Its name.
+    pub name: String,
     /// Number of its session.
     pub session_id: u32,
     /// Name of its participant.
@@ -36,33 +36,33 @@ type Builder = gst::structure::Builder;
 
 fn of_session(name: &str, session: &SessionName) -> Builder {
     gst::Structure::builder(name)
-        .field("session", &session.object)
+        .field("session", session.object.clone())
         .field("session-id", session.id)
 }
 
 fn with_stream_names(builder: Builder, stream: &StreamName) -> Builder {
     builder
         .field("session-id", stream.session_id)
-        .field("stream-name", stream.object.name().as_str())
+        .field("stream-name", &stream.name)
         .field("participant-name", &stream.participant)
 }
 
 fn of_stream(name: &str, stream: &StreamName) -> Builder {
     with_stream_names(
-        gst::Structure::builder(name).field("stream", &stream.object),
+        gst::Structure::builder(name).field("stream", stream.object.clone()),
         stream,
     )
 }
 
-fn error_fields(source: &gst::Object, error: &Error) -> Builder {
+fn error_fields(source: &glib::SendValue, error: &Error) -> Builder {
     gst::Structure::builder("farstream-error")
-        .field("src-object", source)
+        .field("src-object", source.clone())
         .field("error-no", error.code())
         .field("error-msg", error.message())
 }
 
 /// `farstream-error` of an object that is neither session nor stream.
-pub fn error(source: &gst::Object, error: &Error) -> gst::Structure {
+pub fn error(source: &glib::SendValue, error: &Error) -> gst::Structure {
     error_fields(source, error).build()
 }
 

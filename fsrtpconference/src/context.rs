@@ -91,7 +91,7 @@ impl Context {
 
     /// Queues a refusal of something set or requested on `source`: `farstream-error` and a
     /// warning.
-    pub fn refuse(&self, source: &gst::Object, error: &Error) {
+    pub fn refuse(&self, source: &glib::SendValue, error: &Error) {
         self.post(message::error(source, error));
         self.warn(error);
     }

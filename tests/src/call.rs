@@ -72,6 +72,20 @@ pub fn caps(text: &str) -> gst::Caps {
         .unwrap_or_else(|_| panic!("{text:?} is no caps"))
 }
 
+/// A property's value as text; NULL for null.
+pub fn show(value: &glib::Value) -> String {
+    if let Ok(None) = value.get::<Option<String>>() {
+        return "NULL".into();
+    }
+    if let Ok(caps) = value.get::<Option<gst::Caps>>() {
+        return caps.map_or("NULL".into(), |caps| caps.to_string());
+    }
+    if let Ok(None) = value.get::<Option<gst::Structure>>() {
+        return "NULL".into();
+    }
+    value.serialize().map_or("?".into(), |text| text.into())
+}
+
 /// Everything an endpoint's bus said.
 #[derive(Default)]
 pub struct Log {

@@ -71,6 +71,8 @@ pub struct Negotiator {
     defaults: Vec<Codec>,
     wishes: Option<Vec<Codec>>,
     preferences: Vec<Preference>,
+    /// What the defaults turn off beside the user's preferences.
+    off: Vec<Preference>,
     allowed: AllowedCaps,
     extension_preferences: Vec<HeaderExtension>,
     remotes: BTreeMap<StreamId, Remote>,
@@ -113,6 +115,7 @@ impl Negotiator {
             defaults,
             wishes: None,
             preferences,
+            off: Vec::new(),
             allowed: AllowedCaps {
                 sink: allowed.clone(),
                 src: allowed,
@@ -138,7 +141,8 @@ impl Negotiator {
     }
 
     /// Replaces the preferences; `None`, or an empty list, goes back to the defaults.
-    /// Entries that cannot be honoured are left out and listed in the outcome.
+    /// Entries that cannot be honoured are left out and listed in the outcome. What the
+    /// user does not mention stays with the defaults: formats they turn off, feedback.
     pub fn set_codec_preferences(&mut self, wishes: Option<Vec<Codec>>) -> Result<Outcome> {
         let wishes = wishes.filter(|list| !list.is_empty());
         let list = wishes.as_ref().unwrap_or(&self.defaults);
@@ -147,10 +151,16 @@ impl Negotiator {
             // Nobody asked for the defaults one by one, so a missing one is no news.
             refused.clear();
         }
+        let mut off = Vec::new();
+        if let Some(wishes) = &wishes {
+            off.extend(preferences::still_off(wishes, &self.defaults).cloned());
+        }
+        let (off, _) = preferences::validate(self.media, &self.blueprints, &off);
         self.commit(|next| {
-            next.wishes = wishes.clone();
-            next.preferences = preferences.clone();
-            next.run(refused.clone())
+            next.wishes = wishes;
+            next.preferences = preferences;
+            next.off = off;
+            next.run(refused)
         })
     }
 
@@ -166,10 +176,10 @@ impl Negotiator {
         src: Option<gst::Caps>,
     ) -> Result<Outcome> {
         self.commit(|next| {
-            if let Some(sink) = sink.clone() {
+            if let Some(sink) = sink {
                 next.allowed.sink = sink;
             }
-            if let Some(src) = src.clone() {
+            if let Some(src) = src {
                 next.allowed.src = src;
             }
             next.run(Vec::new())
@@ -188,7 +198,7 @@ impl Negotiator {
     pub fn set_remote_codecs(&mut self, stream: StreamId, codecs: Vec<Codec>) -> Result<Outcome> {
         self.check_remote(&codecs)?;
         self.commit(|next| {
-            next.remotes.entry(stream).or_default().codecs = codecs.clone();
+            next.remotes.entry(stream).or_default().codecs = codecs;
             next.run(Vec::new())
         })
     }
@@ -244,7 +254,7 @@ impl Negotiator {
         wishes: Vec<HeaderExtension>,
     ) -> Result<Outcome> {
         self.commit(|next| {
-            next.extension_preferences = wishes.clone();
+            next.extension_preferences = wishes;
             next.run(Vec::new())
         })
     }
@@ -263,7 +273,7 @@ impl Negotiator {
         extensions: Vec<HeaderExtension>,
     ) -> Result<Outcome> {
         self.commit(|next| {
-            next.remotes.entry(stream).or_default().header_extensions = extensions.clone();
+            next.remotes.entry(stream).or_default().header_extensions = extensions;
             next.run(Vec::new())
         })
     }
@@ -367,9 +377,18 @@ impl Negotiator {
     /// The whole negotiation.
     fn run(&mut self, mut refused: Vec<Refusal>) -> Result<Outcome> {
         let several_peers = self.remotes.values().filter(|r| r.takes_part()).count() > 1;
+        let preferences: Vec<_> = self
+            .preferences
+            .iter()
+            .chain(&self.off)
+            .map(|preference| Preference {
+                codec: preferences::with_default_feedback(&preference.codec, &self.defaults),
+                kind: preference.kind.clone(),
+            })
+            .collect();
         let mut list = local::build(
             &self.blueprints,
-            &self.preferences,
+            &preferences,
             &self.associations,
             &self.allowed,
             &mut refused,

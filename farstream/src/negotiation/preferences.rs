@@ -14,8 +14,31 @@ use crate::{Codec, CodecId, MediaType, Result};
 /// A preference that can be honoured.
 #[derive(Clone, Debug)]
 pub(super) struct Preference {
+    /// As given.
     pub codec: Codec,
     pub kind: Kind,
+}
+
+/// What the user's preferences leave to the defaults: formats the defaults turn off stay
+/// off unless the user names them.
+pub(super) fn still_off<'a>(
+    wishes: &'a [Codec],
+    defaults: &'a [Codec],
+) -> impl Iterator<Item = &'a Codec> {
+    defaults.iter().filter(|default| {
+        default.id == CodecId::Disable && !wishes.iter().any(|w| w.is_named(&default.encoding_name))
+    })
+}
+
+/// The preference with the feedback of the defaults, if it says nothing about feedback.
+pub(super) fn with_default_feedback(wish: &Codec, defaults: &[Codec]) -> Codec {
+    let mut codec = wish.clone();
+    if codec.feedback.is_empty()
+        && let Some(default) = defaults.iter().find(|d| d.is_named(&wish.encoding_name))
+    {
+        codec.feedback.clone_from(&default.feedback);
+    }
+    codec
 }
 
 #[derive(Clone, Debug)]

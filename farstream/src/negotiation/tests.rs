@@ -405,6 +405,30 @@ fn header_extensions_take_the_peers_ids() {
 }
 
 #[test]
+fn what_the_user_does_not_mention_stays_with_the_defaults() {
+    let defaults = vec![
+        audio(CodecId::Any, "OPUS", 48000).with_feedback("nack", "", ""),
+        audio(CodecId::Disable, "PCMU", 0),
+        audio(CodecId::Disable, "PCMA", 0),
+    ];
+    let (mut s, _) = Negotiator::new(MediaType::Audio, machine(), defaults).unwrap();
+    assert_eq!(offer(&codecs(&s)), [(96, "OPUS")]);
+    s.set_codec_preferences(Some(vec![
+        audio(CodecId::Any, "PCMA", 8000),
+        audio(CodecId::Any, "OPUS", 48000),
+    ]))
+    .unwrap();
+    assert_eq!(
+        offer(&codecs(&s)),
+        [(8, "PCMA"), (96, "OPUS")],
+        "PCMU stays off"
+    );
+    assert!(codecs(&s)[1].has_feedback("nack", ""));
+    assert_eq!(s.codec_preferences().unwrap().len(), 2, "as given");
+    assert!(s.codec_preferences().unwrap()[1].feedback.is_empty());
+}
+
+#[test]
 fn default_preferences_parse_and_name_each_codec_once() {
     gst::init().unwrap();
     for media in [MediaType::Audio, MediaType::Video] {

@@ -314,7 +314,7 @@ impl Conference {
         result
             .inspect_err(|error| {
                 self.context
-                    .post(message::error(self.obj().upcast_ref(), error));
+                    .post(message::error(&self.obj().to_send_value(), error));
                 self.context.deliver();
             })
             .ok()
@@ -324,7 +324,7 @@ impl Conference {
     fn or_refusal<T>(&self, result: Result<T>) -> Option<T> {
         result
             .inspect_err(|error| {
-                self.context.refuse(self.obj().upcast_ref(), error);
+                self.context.refuse(&self.obj().to_send_value(), error);
                 self.context.deliver();
             })
             .ok()

@@ -257,7 +257,7 @@ impl Inner {
     /// The session as messages name it.
     pub fn name(&self) -> Option<SessionName> {
         Some(SessionName {
-            object: self.object()?.upcast(),
+            object: self.object()?.to_send_value(),
             id: self.settings.id,
         })
     }

@@ -87,6 +87,7 @@ impl Inner {
 
     /// Replaces the codec preferences; `None` goes back to the defaults.
     pub fn set_codec_preferences(&self, caps: Option<&gst::Caps>) -> Result<()> {
+        drop(self.live_state()?);
         let wishes = caps
             .map(|caps| codecs_from_caps(caps, self.settings.media))
             .transpose()?;
@@ -129,6 +130,7 @@ impl Inner {
 
     /// The peer of `stream` offers or answers these codecs.
     pub fn set_remote_codecs(&self, stream: StreamId, caps: &gst::Caps) -> Result<()> {
+        drop(self.live_state()?);
         let codecs = codecs_from_caps(caps, self.settings.media)?;
         self.change(|state| {
             let same = state.negotiator.remote_codecs(stream) == Some(codecs.as_slice());
@@ -166,6 +168,7 @@ impl Inner {
 
     /// Sends with the codec meant by `caps` from the next buffer on.
     pub fn set_send_codec(&self, caps: &gst::Caps) -> Result<()> {
+        drop(self.live_state()?);
         self.choose_send_codec(Some(caps), true)
     }
 

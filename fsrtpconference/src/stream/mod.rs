@@ -53,7 +53,8 @@ impl Stream {
     pub fn message_name(&self) -> Option<StreamName> {
         let links = self.imp().links()?;
         Some(StreamName {
-            object: self.clone().upcast(),
+            object: self.to_send_value(),
+            name: self.name().into(),
             session_id: links.inner.settings.id,
             participant: links.participant.name().into(),
         })
