@@ -5,11 +5,13 @@
 //! the application (`add-id`), the CNAME of RTCP SDES, or the fact that there is
 //! only one stream decide.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A stream is never followed on more SSRCs than this, so that a hostile peer cannot
 /// make state grow.
 pub const MAX_SSRCS_PER_STREAM: usize = 64;
+/// Nor are there ever more SSRCs of unknown owner in a session.
+pub const MAX_UNKNOWN_SSRCS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry<S> {
@@ -21,12 +23,14 @@ struct Entry<S> {
 #[derive(Debug)]
 pub struct Associations<S> {
     entries: HashMap<u32, Entry<S>>,
+    unknown: HashSet<u32>,
 }
 
 impl<S> Default for Associations<S> {
     fn default() -> Self {
         Self {
             entries: HashMap::new(),
+            unknown: HashSet::new(),
         }
     }
 }
@@ -55,6 +59,7 @@ impl<S: Copy + Eq> Associations<S> {
         if self.ssrcs(stream).count() >= MAX_SSRCS_PER_STREAM {
             return None;
         }
+        self.unknown.remove(&ssrc);
         self.entries.insert(
             ssrc,
             Entry {
@@ -65,8 +70,21 @@ impl<S: Copy + Eq> Associations<S> {
         Some(stream)
     }
 
+    /// A packet of `ssrc` came and nothing tells whose it is. Returns whether to follow it.
+    pub fn admit_unknown(&mut self, ssrc: u32) -> bool {
+        if self.entries.contains_key(&ssrc) || self.unknown.contains(&ssrc) {
+            return true;
+        }
+        let room = self.unknown.len() < MAX_UNKNOWN_SSRCS;
+        if room {
+            self.unknown.insert(ssrc);
+        }
+        room
+    }
+
     /// The application says that `ssrc` is `stream`'s, whatever was known before.
     pub fn add_id(&mut self, ssrc: u32, stream: S) {
+        self.unknown.remove(&ssrc);
         self.entries.insert(
             ssrc,
             Entry {
@@ -78,6 +96,7 @@ impl<S: Copy + Eq> Associations<S> {
 
     /// The source said BYE or fell silent. What the application said stays.
     pub fn source_gone(&mut self, ssrc: u32) {
+        self.unknown.remove(&ssrc);
         if self.entries.get(&ssrc).is_some_and(|entry| !entry.manual) {
             self.entries.remove(&ssrc);
         }
@@ -128,5 +147,18 @@ mod tests {
         }
         assert_eq!(a.learn(10_000, 'a'), None);
         assert_eq!(a.learn(10_000, 'b'), Some('b'));
+    }
+
+    #[test]
+    fn sources_of_unknown_owner_are_bounded_until_they_are_known() {
+        let mut a = Associations::default();
+        for ssrc in 0..MAX_UNKNOWN_SSRCS as u32 {
+            assert!(a.admit_unknown(ssrc));
+        }
+        assert!(a.admit_unknown(0), "known as unknown");
+        assert!(!a.admit_unknown(1000));
+        a.learn(0, 'a');
+        assert!(a.admit_unknown(1000), "there is room again");
+        assert!(a.admit_unknown(0), "and whose it is is no question");
     }
 }

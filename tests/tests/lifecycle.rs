@@ -201,3 +201,30 @@ fn pads_linked_anew_go_on() {
     a.dispose();
     b.dispose();
 }
+
+#[test]
+fn a_source_that_ended_can_be_followed_by_another() {
+    isolation::init();
+    let (a, b) = pair(&["audio"]);
+    a.play();
+    b.play();
+    assert!(a.hears(10) && b.hears(10));
+    let old = a.leg("audio").source.clone();
+    let sink: gst::Pad = a.leg("audio").session.property("sink-pad");
+    assert!(old.send_event(gst::event::Eos::new()));
+    std::thread::sleep(Duration::from_millis(300));
+    let _ = old.set_state(gst::State::Null);
+    a.pipeline.remove(&old).unwrap();
+    let new = gst::ElementFactory::make("audiotestsrc")
+        .property("is-live", true)
+        .build()
+        .unwrap();
+    a.pipeline.add(&new).unwrap();
+    new.static_pad("src").unwrap().link(&sink).unwrap();
+    new.sync_state_with_parent().unwrap();
+    assert!(b.hears(10), "the new source is heard");
+    assert_quiet(&a);
+    assert_quiet(&b);
+    a.dispose();
+    b.dispose();
+}

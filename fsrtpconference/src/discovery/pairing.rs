@@ -235,14 +235,11 @@ fn goes_with(media: MediaType, coder: &Factory, format: &RtpFormat<'_>) -> bool 
     };
     !encoded.is_any()
         && !format.media.is_any()
-        && raw_type(media).is_none_or(|name| raw.iter().any(|s| s.name() == name))
         && encoded.iter().any(|s| {
-            is_plausible(&format.codec.encoding_name, s)
-                && gst::Caps::builder_full()
-                    .structure(s.to_owned())
-                    .build()
-                    .can_intersect(format.media)
+            format.media.iter().any(|media| s.can_intersect(media))
+                && is_plausible(&format.codec.encoding_name, s)
         })
+        && raw_type(media).is_none_or(|name| raw.iter().any(|s| s.name() == name))
 }
 
 fn raw_type(media: MediaType) -> Option<&'static str> {
@@ -288,18 +285,18 @@ fn complete<'a>(
         if !is_raw {
             return None;
         }
-        format.media.clone()
+        gst::Caps::clone(format.media)
     } else {
         stages.push(Stage {
             alternatives: coders.iter().map(|f| f.name.clone()).collect(),
         });
         let mut raw = gst::Caps::new_empty();
         for coder in coders {
-            raw.merge(if sends {
-                coder.sink.clone()
+            raw.merge(gst::Caps::clone(if sends {
+                &coder.sink
             } else {
-                coder.src.clone()
-            });
+                &coder.src
+            }));
         }
         raw
     };
@@ -352,15 +349,20 @@ fn common(send: &RtpFormat<'_>, receive: &RtpFormat<'_>) -> Option<Codec> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::registry::TemplateCaps;
 
     fn factory(name: &str, role: Role, sink: &str, src: &str) -> Factory {
         gst::init().unwrap();
+        let caps = |text: &str| -> TemplateCaps {
+            let caps: gst::Caps = text.parse().unwrap();
+            TemplateCaps::new(Box::new(move || caps))
+        };
         Factory {
             name: name.into(),
             rank: 256,
             role,
-            sink: sink.parse().unwrap(),
-            src: src.parse().unwrap(),
+            sink: caps(sink),
+            src: caps(src),
         }
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Reads from the registry what pairing needs to know of each element.
 
+use std::sync::LazyLock;
+
 use gst::prelude::*;
 
 /// What an element does in a codec bin.
@@ -16,8 +18,11 @@ pub enum Role {
     Decoder,
 }
 
+/// Caps of a factory's templates, parsed when somebody looks: most elements are out of
+/// the question after a look at one side.
+pub type TemplateCaps = LazyLock<gst::Caps, Box<dyn FnOnce() -> gst::Caps + Send>>;
+
 /// An element as its factory describes it.
-#[derive(Clone, Debug)]
 pub struct Factory {
     /// Name of the factory.
     pub name: String,
@@ -26,9 +31,9 @@ pub struct Factory {
     /// What it does.
     pub role: Role,
     /// What its always pads take.
-    pub sink: gst::Caps,
+    pub sink: TemplateCaps,
     /// What its always pads give.
-    pub src: gst::Caps,
+    pub src: TemplateCaps,
 }
 
 /// All payloaders, depayloaders, encoders and decoders that are meant to be used
@@ -41,12 +46,16 @@ pub fn factories() -> Vec<Factory> {
         .filter(|factory| factory.rank() > gst::Rank::NONE)
         .filter_map(|factory| {
             let role = role(factory.metadata(gst::ELEMENT_METADATA_KLASS)?)?;
+            let caps = |direction| -> TemplateCaps {
+                let factory = factory.clone();
+                LazyLock::new(Box::new(move || always_caps(&factory, direction)))
+            };
             Some(Factory {
                 name: factory.name().into(),
                 rank: factory.rank().into(),
                 role,
-                sink: always_caps(&factory, gst::PadDirection::Sink),
-                src: always_caps(&factory, gst::PadDirection::Src),
+                sink: caps(gst::PadDirection::Sink),
+                src: caps(gst::PadDirection::Src),
             })
         })
         .collect();

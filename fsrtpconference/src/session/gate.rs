@@ -65,14 +65,16 @@ impl Gate for StreamGate {
         }
         let epoch = session.association_epoch.load(Ordering::Acquire);
         let known = u64::from(epoch) << 32 | u64::from(ssrc);
-        if sure && self.last.load(Ordering::Relaxed) != known {
-            let learned = session
-                .state
-                .lock()
-                .associations
-                .learn(ssrc, self.stream)
-                .is_some();
-            if !learned {
+        if self.last.load(Ordering::Relaxed) != known {
+            let admitted = {
+                let associations = &mut session.state.lock().associations;
+                if sure {
+                    associations.learn(ssrc, self.stream).is_some()
+                } else {
+                    associations.admit_unknown(ssrc)
+                }
+            };
+            if !admitted {
                 self.drop_packet(&session, Reason::TooManySources);
                 return false;
             }

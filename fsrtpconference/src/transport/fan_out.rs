@@ -73,7 +73,7 @@ impl FanOut {
         let result = conference
             .add(element)
             .map_err(broken)
-            .and_then(|()| transport.link(&self.inlet))
+            .and_then(|()| transport.link(&self.inlet, &self.outlet))
             .and_then(|()| element.sync_state_with_parent().map_err(broken));
         match result {
             Ok(()) => self.outlet.add(transport),

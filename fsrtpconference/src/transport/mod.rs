@@ -20,7 +20,7 @@ pub use fan_out::FanOut;
 pub use incoming::Gate;
 pub use transmitter::{factory, names};
 
-use ends::Inlet;
+use ends::{Inlet, Outlet};
 
 /// What a transport carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Transport {
     /// Linked to the transmitter's src pads.
     incoming: [gst::Pad; 2],
     inlet: Arc<OnceLock<glib::WeakRef<Inlet>>>,
+    /// Where requests for key frames go.
+    upstream: Arc<OnceLock<glib::WeakRef<gst::Pad>>>,
 }
 
 impl Transport {
@@ -90,12 +92,14 @@ impl Transport {
     pub fn new(settings: &Settings<'_>, gate: Arc<dyn Gate>) -> Result<Arc<Self>> {
         let transmitter = transmitter::create(settings)?;
         let inlet = Arc::new(OnceLock::new());
+        let upstream = Arc::new(OnceLock::new());
         Ok(Arc::new(Self {
-            outgoing: Component::ALL.map(|_| gst::Pad::builder(gst::PadDirection::Src).build()),
+            outgoing: Component::ALL.map(|component| outgoing_pad(component, upstream.clone())),
             incoming: Component::ALL
                 .map(|component| incoming::pad(component, gate.clone(), inlet.clone())),
             transmitter,
             inlet,
+            upstream,
         }))
     }
 
@@ -106,8 +110,11 @@ impl Transport {
 
     /// Links the transmitter's pads: what is received goes to this session from now on.
     /// Adding an element to a bin cuts its links, so this comes after that.
-    fn link(&self, inlet: &Inlet) -> Result<()> {
+    fn link(&self, inlet: &Inlet, outlet: &Outlet) -> Result<()> {
         let _ = self.inlet.set(inlet.downgrade());
+        if let Some(pad) = outlet.static_pad(Component::Rtp.name()) {
+            let _ = self.upstream.set(pad.downgrade());
+        }
         for component in Component::ALL {
             let number = component.number();
             let ours = &self.outgoing[component.index()];
@@ -199,6 +206,24 @@ impl Transport {
     pub fn set_tos(&self, tos: u32) {
         self.transmitter.set_property("tos", tos);
     }
+}
+
+/// The pad that gives a transmitter what is to be sent. What the transmitter asks of the
+/// encoder (`GstForceKeyUnit`) goes up the session's send path.
+fn outgoing_pad(
+    component: Component,
+    upstream: Arc<OnceLock<glib::WeakRef<gst::Pad>>>,
+) -> gst::Pad {
+    gst::Pad::builder(gst::PadDirection::Src)
+        .event_function(move |_, _, event| {
+            let wanted =
+                component == Component::Rtp && event.type_() == gst::EventType::CustomUpstream;
+            match upstream.get().and_then(glib::WeakRef::upgrade) {
+                Some(pad) if wanted => pad.push_event(event),
+                _ => false,
+            }
+        })
+        .build()
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Error {
