@@ -31,6 +31,11 @@ impl Error {
         Self::new(ErrorCode::InvalidArguments, message)
     }
 
+    /// A needed element is missing, or GStreamer refuses to put elements together.
+    pub fn construction(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Construction, message)
+    }
+
     /// A call on an object that was destroyed before.
     pub fn disposed(object: &str) -> Self {
         Self::new(
@@ -73,6 +78,19 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// GStreamer says so when it cannot make, add or link something.
+impl From<glib::BoolError> for Error {
+    fn from(error: glib::BoolError) -> Self {
+        Self::construction(error.message)
+    }
+}
+
+impl From<gst::PadLinkError> for Error {
+    fn from(error: gst::PadLinkError) -> Self {
+        Self::construction(format!("pads do not link: {error}"))
+    }
+}
 
 impl From<Error> for glib::Error {
     fn from(error: Error) -> Self {

@@ -6,11 +6,13 @@
 //! - [`discovery`]: which codecs this machine has.
 //! - [`media`]: elements between pads and the RTP engine; [`engine`]: the RTP engine;
 //!   [`transport`]: where packets of a participant enter and leave.
-//! - [`context`], [`outbox`], [`worker`], [`signals`]: what all of these share.
+//! - [`context`], [`outbox`], [`worker`], [`elements`], [`signals`]: what all of these
+//!   share.
 
 mod conference;
 mod context;
 mod discovery;
+mod elements;
 mod engine;
 mod media;
 mod outbox;

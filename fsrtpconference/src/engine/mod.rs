@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use farstream::codec::PayloadType;
-use farstream::{Error, ErrorCode, Result};
+use farstream::{Error, Result};
 use gst::prelude::*;
+
+use crate::elements::{make, request_pad, static_pad};
 
 mod stats;
 
@@ -43,18 +45,8 @@ pub struct RtpEngine {
 impl RtpEngine {
     /// Makes the engine's element, to be added to the conference.
     pub fn new() -> Result<Self> {
-        let rtpbin = gst::ElementFactory::make("rtpbin")
-            .name("rtpbin")
-            .build()
-            .map_err(|error| {
-                Error::new(
-                    ErrorCode::Construction,
-                    format!(
-                        "expected the element rtpbin: {}; install GStreamer's good plugins",
-                        error.message
-                    ),
-                )
-            })?;
+        let rtpbin = make("rtpbin", "rtpbin")
+            .map_err(|error| error.within("install GStreamer's good plugins"))?;
         // Sources that said BYE or fell silent take their pads with them.
         rtpbin.set_property("autoremove", true);
         Ok(Self {
@@ -120,32 +112,19 @@ impl RtpEngine {
     /// Opens a session.
     pub fn open(&self) -> Result<EngineSession> {
         let number = self.next_session.fetch_add(1, Ordering::Relaxed);
-        let request = |name: &str| {
-            self.rtpbin
-                .request_pad_simple(&format!("{name}_{number}"))
-                .ok_or_else(|| {
-                    Error::new(
-                        ErrorCode::Construction,
-                        format!("expected rtpbin to give a pad {name}_{number}"),
-                    )
-                })
-        };
+        let request = |name: &str| request_pad(&self.rtpbin, &format!("{name}_{number}"));
         let send_rtp_sink = request("send_rtp_sink")?;
-        let missing = || Error::new(ErrorCode::Construction, "rtpbin lacks a pad or session");
         let session = EngineSession {
             number,
             rtpbin: self.rtpbin.clone(),
-            send_rtp_src: self
-                .rtpbin
-                .static_pad(&format!("send_rtp_src_{number}"))
-                .ok_or_else(missing)?,
+            send_rtp_src: static_pad(&self.rtpbin, &format!("send_rtp_src_{number}"))?,
             send_rtcp_src: request("send_rtcp_src")?,
             recv_rtp_sink: request("recv_rtp_sink")?,
             recv_rtcp_sink: request("recv_rtcp_sink")?,
             element: self
                 .rtpbin
                 .emit_by_name::<Option<gst::Element>>("get-session", &[&number])
-                .ok_or_else(missing)?,
+                .ok_or_else(|| Error::construction("expected rtpbin to have the session"))?,
             send_rtp_sink,
         };
         // A second source under a known SSRC is a peer that moved; no bandwidth budget of

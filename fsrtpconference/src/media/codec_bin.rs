@@ -1,12 +1,35 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Builds the bin that sends or receives one codec from its blueprint.
 
-use farstream::blueprint::Stage;
+use std::sync::Arc;
+
+use farstream::blueprint::{Blueprint, Stage};
 use farstream::{Codec, Error, ErrorCode, Result};
 use gst::prelude::*;
 
 use super::downgrade_bin::DowngradeBin;
 use super::element_defaults;
+use crate::elements::static_pad;
+
+/// What to send with.
+#[derive(Clone, Debug)]
+pub struct SendPlan {
+    /// How to make it.
+    pub blueprint: Arc<Blueprint>,
+    /// The codec as announced.
+    pub codec: Codec,
+    /// The codec within the peer's limits.
+    pub send_codec: Codec,
+}
+
+/// What a source is to be decoded with.
+#[derive(Clone, Debug)]
+pub struct ReceivePlan {
+    /// How to read it.
+    pub blueprint: Arc<Blueprint>,
+    /// The codec with the configuration of its sender.
+    pub codec: Codec,
+}
 
 /// Where a new payloader goes on, so that the receiver sees one stream although the
 /// encoder was replaced.
@@ -26,15 +49,15 @@ pub struct SendBin {
     pub payloader: gst::Element,
 }
 
-/// Makes the bin that sends `codec`. `stages` come network side first.
+/// Makes the bin that sends.
 pub fn send_bin(
     name: &str,
-    stages: &[Stage],
-    codec: &Codec,
+    plan: &SendPlan,
     defaults: bool,
     continuation: Continuation,
 ) -> Result<SendBin> {
-    let mut elements = elements(stages, codec, defaults)?;
+    let codec = &plan.send_codec;
+    let mut elements = elements(&plan.blueprint.send, codec, defaults)?;
     elements.reverse();
     let payloader = elements
         .last()
@@ -49,37 +72,28 @@ pub fn send_bin(
     let bin = gst::Bin::builder().name(name).build();
     let (first, last) = chain(&bin, &elements)?;
     for (name, pad) in [("sink", first), ("src", last)] {
-        let ghost = gst::GhostPad::builder_with_target(&pad)
-            .map_err(|error| construction(&error))?
-            .name(name)
-            .build();
-        bin.add_pad(&ghost).map_err(|error| construction(&error))?;
+        let ghost = gst::GhostPad::builder_with_target(&pad)?.name(name).build();
+        bin.add_pad(&ghost)?;
     }
     Ok(SendBin { bin, payloader })
 }
 
-/// Makes the bin that receives `codec`, with pads `sink` (packets) and `src` (raw media).
+/// Makes the bin that receives, with pads `sink` (packets) and `src` (raw media).
 ///
 /// Whatever happens downstream of `src` (nobody linked, a branch being stopped, a sink
 /// that refuses) never stops the RTP engine: what nobody takes is thrown away.
-pub fn receive_bin(
-    name: &str,
-    stages: &[Stage],
-    codec: &Codec,
-    defaults: bool,
-) -> Result<gst::Bin> {
-    let elements = elements(stages, codec, defaults)?;
+pub fn receive_bin(name: &str, plan: &ReceivePlan, defaults: bool) -> Result<gst::Bin> {
+    let codec = &plan.codec;
+    let elements = elements(&plan.blueprint.receive, codec, defaults)?;
     if elements.is_empty() {
         return Err(no_pipeline("receive", codec));
     }
     let bin = DowngradeBin::new(name).upcast::<gst::Bin>();
     let (first, last) = chain(&bin, &elements)?;
-    let sink = gst::GhostPad::builder_with_target(&first)
-        .map_err(|error| construction(&error))?
+    let sink = gst::GhostPad::builder_with_target(&first)?
         .name("sink")
         .build();
-    let src = gst::GhostPad::builder_with_target(&last)
-        .map_err(|error| construction(&error))?
+    let src = gst::GhostPad::builder_with_target(&last)?
         .name("src")
         .proxy_pad_chain_function(|pad, parent, buffer| {
             tolerate(
@@ -97,7 +111,7 @@ pub fn receive_bin(
         })
         .build();
     for pad in [sink, src] {
-        bin.add_pad(&pad).map_err(|error| construction(&error))?;
+        bin.add_pad(&pad)?;
     }
     Ok(bin)
 }
@@ -160,46 +174,29 @@ fn first_that_works(stage: &Stage, defaults: bool) -> Result<gst::Element> {
         failures.push(format!("{factory}: does not get ready"));
         let _ = element.set_state(gst::State::Null);
     }
-    Err(Error::new(
-        ErrorCode::Construction,
-        format!(
-            "expected one of the elements {} to work, got: {}; check the installation with \
+    Err(Error::construction(format!(
+        "expected one of the elements {} to work, got: {}; check the installation with \
              gst-inspect-1.0",
-            stage.alternatives.join(", "),
-            failures.join("; ")
-        ),
-    ))
+        stage.alternatives.join(", "),
+        failures.join("; ")
+    )))
 }
 
 /// Adds the elements to the bin and links them; returns the outer pads.
 fn chain(bin: &gst::Bin, elements: &[gst::Element]) -> Result<(gst::Pad, gst::Pad)> {
-    bin.add_many(elements)
-        .map_err(|error| construction(&error))?;
+    bin.add_many(elements)?;
     gst::Element::link_many(elements).map_err(|error| {
         let names: Vec<_> = elements.iter().map(|e| e.name().to_string()).collect();
-        Error::new(
-            ErrorCode::Construction,
-            format!(
-                "expected {} to link, got: {}",
-                names.join(" ! "),
-                error.message
-            ),
-        )
+        Error::construction(format!(
+            "expected {} to link, got: {}",
+            names.join(" ! "),
+            error.message
+        ))
     })?;
-    let ends = elements
-        .first()
-        .and_then(|first| first.static_pad("sink"))
-        .zip(elements.last().and_then(|last| last.static_pad("src")));
-    ends.ok_or_else(|| {
-        Error::new(
-            ErrorCode::Construction,
-            "expected elements with pads named sink and src",
-        )
-    })
-}
-
-fn construction(error: &glib::BoolError) -> Error {
-    Error::new(ErrorCode::Construction, error.message.to_string())
+    let (Some(first), Some(last)) = (elements.first(), elements.last()) else {
+        return Err(Error::construction("expected at least one element"));
+    };
+    Ok((static_pad(first, "sink")?, static_pad(last, "src")?))
 }
 
 fn no_pipeline(direction: &str, codec: &Codec) -> Error {

@@ -3,11 +3,11 @@
 //! live source with it, beside the path that sends, until its payloader shows caps.
 
 use farstream::codec::payloader_caps;
-use farstream::{Codec, Error, ErrorCode, Result};
+use farstream::{Codec, Result};
 use gst::prelude::*;
 
-use super::codec_bin::{self, Continuation};
-use super::send::{SendPlan, stop_and_remove};
+use super::codec_bin::{self, Continuation, SendPlan};
+use crate::elements::{discard, request_pad, static_pad};
 use crate::worker::Worker;
 
 /// A discovery under way.
@@ -28,12 +28,9 @@ impl ConfigDiscovery {
         defaults: bool,
         learned: impl Fn(&gst::StructureRef) + Send + Sync + 'static,
     ) -> Result<Self> {
-        let construction =
-            |error: glib::BoolError| Error::new(ErrorCode::Construction, error.message.to_string());
         let send = codec_bin::send_bin(
             &format!("{name}_codec"),
-            &plan.blueprint.send,
-            &plan.send_codec,
+            plan,
             defaults,
             Continuation {
                 timestamp_offset: 0,
@@ -43,25 +40,20 @@ impl ConfigDiscovery {
         let caps = payloader_caps(&plan.send_codec, &plan.blueprint.rtp_caps);
         let filter = gst::ElementFactory::make("capsfilter")
             .property("caps", &caps)
-            .build()
-            .map_err(construction)?;
+            .build()?;
         let sink = gst::ElementFactory::make("fakesink")
             .property("sync", false)
             .property("async", false)
-            .build()
-            .map_err(construction)?;
+            .build()?;
         let bin = gst::Bin::builder().name(name).build();
-        bin.add_many([send.bin.upcast_ref(), &filter, &sink])
-            .map_err(construction)?;
-        gst::Element::link_many([send.bin.upcast_ref(), &filter, &sink]).map_err(construction)?;
-        let lacks = || Error::new(ErrorCode::Construction, "an element lacks its pad");
-        let target = send.bin.static_pad("sink").ok_or_else(lacks)?;
-        let ghost = gst::GhostPad::builder_with_target(&target)
-            .map_err(construction)?
+        bin.add_many([send.bin.upcast_ref(), &filter, &sink])?;
+        gst::Element::link_many([send.bin.upcast_ref(), &filter, &sink])?;
+        let target = static_pad(&send.bin, "sink")?;
+        let ghost = gst::GhostPad::builder_with_target(&target)?
             .name("sink")
             .build();
-        bin.add_pad(&ghost).map_err(construction)?;
-        filter.static_pad("src").ok_or_else(lacks)?.add_probe(
+        bin.add_pad(&ghost)?;
+        static_pad(&filter, "src")?.add_probe(
             gst::PadProbeType::EVENT_DOWNSTREAM,
             move |_, info| {
                 if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view())
@@ -73,12 +65,10 @@ impl ConfigDiscovery {
             },
         );
 
-        conference.add(&bin).map_err(construction)?;
-        bin.sync_state_with_parent().map_err(construction)?;
-        let branch = tee.request_pad_simple("src_%u").ok_or_else(lacks)?;
-        branch
-            .link(&ghost)
-            .map_err(|error| Error::new(ErrorCode::Construction, error.to_string()))?;
+        conference.add(&bin)?;
+        bin.sync_state_with_parent()?;
+        let branch = request_pad(tee, "src_%u")?;
+        branch.link(&ghost)?;
         Ok(Self {
             codec: plan.send_codec.clone(),
             tee: tee.clone(),
@@ -98,11 +88,6 @@ impl ConfigDiscovery {
             let _ = self.branch.unlink(&peer);
         }
         self.tee.release_request_pad(&self.branch);
-        self.bin.set_locked_state(true);
-        worker.push(move || {
-            if let Some(conference) = self.bin.parent().and_downcast::<gst::Bin>() {
-                stop_and_remove(&conference, self.bin.upcast_ref());
-            }
-        });
+        discard(&self.bin, worker);
     }
 }

@@ -8,24 +8,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use farstream::blueprint::Blueprint;
 use farstream::codec::pt_map_caps;
-use farstream::{Codec, Error, ErrorCode, PayloadType, Result};
+use farstream::{Codec, Error, PayloadType, Result};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use super::codec_bin;
-use super::send::discard;
+use super::codec_bin::{self, ReceivePlan};
+use crate::elements::{discard, static_pad};
 use crate::worker::Worker;
-
-/// What a source is to be decoded with.
-#[derive(Clone, Debug)]
-pub struct ReceivePlan {
-    /// How to read it.
-    pub blueprint: Arc<Blueprint>,
-    /// The codec with the configuration of its sender.
-    pub codec: Codec,
-}
 
 /// Who decides. Called on streaming threads, without a lock held here.
 pub trait ReceiveOwner: Send + Sync {
@@ -197,7 +187,7 @@ impl Substream {
         };
         let announced = result.and_then(|()| {
             self.output()
-                .ok_or_else(|| Error::new(ErrorCode::Construction, "the codec bin has no src pad"))
+                .ok_or_else(|| Error::construction("the codec bin has no src pad"))
         });
         match announced {
             Ok(pad) => owner.media_ready(self, &plan.codec, &pad),
@@ -221,29 +211,9 @@ impl Substream {
             0 => self.name.clone(),
             n => format!("{}_{n}", self.name),
         };
-        let construction = |text: &str| {
-            Error::new(
-                ErrorCode::Construction,
-                format!("linking the codec: {text}"),
-            )
-        };
-        let bin =
-            codec_bin::receive_bin(&name, &plan.blueprint.receive, &plan.codec, self.defaults)?;
-        conference
-            .add(&bin)
-            .map_err(|error| construction(&error.message))?;
-        let linked = bin
-            .sync_state_with_parent()
-            .map_err(|error| construction(&error.message))
-            .and_then(|()| {
-                let sink = bin
-                    .static_pad("sink")
-                    .ok_or_else(|| construction("no sink pad"))?;
-                self.rtp_pad
-                    .link(&sink)
-                    .map_err(|error| construction(&error.to_string()))
-            });
-        if let Err(error) = linked {
+        let bin = codec_bin::receive_bin(&name, plan, self.defaults)?;
+        conference.add(&bin)?;
+        if let Err(error) = self.link(&bin) {
             discard(&bin, &self.worker);
             return Err(error);
         }
@@ -252,6 +222,12 @@ impl Substream {
             plan: plan.clone(),
         });
         self.push_caps(&plan.codec);
+        Ok(())
+    }
+
+    fn link(&self, bin: &gst::Bin) -> Result<()> {
+        bin.sync_state_with_parent()?;
+        self.rtp_pad.link(&static_pad(bin, "sink")?)?;
         Ok(())
     }
 

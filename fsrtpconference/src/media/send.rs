@@ -13,27 +13,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use farstream::blueprint::Blueprint;
 use farstream::codec::payloader_caps;
-use farstream::{Codec, Error, ErrorCode, PayloadType, Result};
+use farstream::{Codec, Error, PayloadType, Result};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
-use super::codec_bin::{self, Continuation, SendBin};
+use super::codec_bin::{self, Continuation, SendBin, SendPlan};
 use super::config_discovery::ConfigDiscovery;
+use crate::elements::{discard, make, request_pad, static_pad, stop_and_remove};
 use crate::engine::EngineSession;
 use crate::worker::Worker;
-
-/// What to send with.
-#[derive(Clone, Debug)]
-pub struct SendPlan {
-    /// How to make it.
-    pub blueprint: Arc<Blueprint>,
-    /// The codec as announced.
-    pub codec: Codec,
-    /// The codec within the peer's limits.
-    pub send_codec: Codec,
-}
 
 /// Who decides. Called on streaming threads, without a lock held here.
 pub trait SendOwner: Send + Sync {
@@ -100,12 +89,7 @@ impl SendPath {
         defaults: bool,
     ) -> Result<Arc<Self>> {
         let number = session.number;
-        let make = |factory: &str, name: &str| {
-            gst::ElementFactory::make(factory)
-                .name(format!("{name}_{number}"))
-                .build()
-                .map_err(|error| Error::new(ErrorCode::Construction, error.message.to_string()))
-        };
+        let make = |factory: &str, name: &str| make(factory, &format!("{name}_{number}"));
         let filter = make("capsfilter", "send_input")?;
         filter.set_property("caps", allowed);
         let clocksync = make("clocksync", "send_clock")?;
@@ -114,18 +98,11 @@ impl SendPath {
         let out = make("capsfilter", "send_output")?;
 
         let elements = [&filter, &clocksync, &tee, &out];
-        let broken =
-            |error: glib::BoolError| Error::new(ErrorCode::Construction, error.message.to_string());
-        conference.add_many(elements).map_err(broken)?;
-        gst::Element::link_many([&filter, &clocksync, &tee]).map_err(broken)?;
-        let pads = tee
-            .request_pad_simple("src_%u")
-            .zip(out.static_pad("src"))
-            .ok_or_else(|| Error::new(ErrorCode::Construction, "tee or capsfilter lacks a pad"))?;
-        let (media_pad, out_src) = pads;
-        out_src.link(&session.send_rtp_sink).map_err(|error| {
-            Error::new(ErrorCode::Construction, format!("linking rtpbin: {error}"))
-        })?;
+        conference.add_many(elements)?;
+        gst::Element::link_many([&filter, &clocksync, &tee])?;
+        let media_pad = request_pad(&tee, "src_%u")?;
+        let out_src = static_pad(&out, "src")?;
+        out_src.link(&session.send_rtp_sink)?;
         for element in elements {
             let _ = element.sync_state_with_parent();
         }
@@ -320,8 +297,7 @@ impl SendPath {
         };
         let send = codec_bin::send_bin(
             &name,
-            &plan.blueprint.send,
-            &plan.send_codec,
+            plan,
             self.defaults,
             Continuation {
                 timestamp_offset: self.timestamp_offset,
@@ -330,9 +306,7 @@ impl SendPath {
         )?;
         let caps = payloader_caps(&plan.send_codec, &plan.blueprint.rtp_caps);
         self.out.set_property("caps", &caps);
-        conference
-            .add(&send.bin)
-            .map_err(|error| Error::new(ErrorCode::Construction, error.message.to_string()))?;
+        conference.add(&send.bin)?;
         if let Err(error) = self.link(&send.bin) {
             discard(&send.bin, &self.worker);
             return Err(error);
@@ -345,23 +319,10 @@ impl SendPath {
     }
 
     fn link(&self, bin: &gst::Bin) -> Result<()> {
-        let refused = |error: &dyn std::fmt::Display| {
-            Error::new(
-                ErrorCode::Construction,
-                format!("linking the codec: {error}"),
-            )
-        };
-        bin.link_pads(Some("src"), &self.out, Some("sink"))
-            .map_err(|error| refused(&error.message))?;
-        bin.sync_state_with_parent()
-            .map_err(|error| refused(&error.message))?;
-        let sink = bin
-            .static_pad("sink")
-            .ok_or_else(|| refused(&"no sink pad"))?;
-        self.media_pad
-            .link(&sink)
-            .map(|_| ())
-            .map_err(|error| refused(&error))
+        bin.link_pads(Some("src"), &self.out, Some("sink"))?;
+        bin.sync_state_with_parent()?;
+        self.media_pad.link(&static_pad(bin, "sink")?)?;
+        Ok(())
     }
 
     /// Takes the present bin out. The stream it made can be continued.
@@ -424,22 +385,4 @@ fn learn(owner: &dyn SendOwner, caps: &gst::StructureRef) {
     if let Some(pt) = pt {
         owner.caps_learned(pt, caps);
     }
-}
-
-/// Stops a bin that nothing is linked to any more, on the worker.
-pub(super) fn discard(bin: &gst::Bin, worker: &Worker) {
-    bin.set_locked_state(true);
-    let bin = bin.clone();
-    worker.push(move || {
-        if let Some(conference) = bin.parent().and_downcast::<gst::Bin>() {
-            stop_and_remove(&conference, bin.upcast_ref());
-        }
-    });
-}
-
-/// Stops an element and takes it out of the conference. Not for streaming threads.
-pub fn stop_and_remove(conference: &gst::Bin, element: &gst::Element) {
-    element.set_locked_state(true);
-    let _ = element.set_state(gst::State::Null);
-    let _ = conference.remove(element);
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use farstream::association::Associations;
 use farstream::message::SessionName;
 use farstream::negotiation::{Negotiator, StreamId, default_preferences};
-use farstream::{Codec, Error, ErrorCode, MediaType, Result, StreamDirection};
+use farstream::{Codec, Error, MediaType, Result, StreamDirection};
 use gst::prelude::*;
 use parking_lot::Mutex;
 
@@ -213,7 +213,7 @@ impl Inner {
                 pad.set_target(Some(&input)).ok()?;
                 Some(pad)
             })
-            .ok_or_else(|| Error::new(ErrorCode::Construction, "making the sink pad failed"))?;
+            .ok_or_else(|| Error::construction("making the sink pad failed"))?;
 
         let inner = Arc::new(Self {
             settings,

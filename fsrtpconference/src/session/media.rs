@@ -13,8 +13,9 @@ use gst::prelude::*;
 
 use super::inner::{Inner, Source, State, remove_from};
 use super::outputs::Place;
-use crate::media::receive::{ReceiveOwner, ReceivePlan, Substream};
-use crate::media::send::{SendOwner, SendPlan};
+use crate::media::codec_bin::{ReceivePlan, SendPlan};
+use crate::media::receive::{ReceiveOwner, Substream};
+use crate::media::send::SendOwner;
 
 /// CNAMEs of sources nobody knows are kept up to this number.
 const MAX_CNAMES: usize = 256;

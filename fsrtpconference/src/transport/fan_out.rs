@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use farstream::{Error, ErrorCode, Result};
+use farstream::Result;
 use gst::prelude::*;
 
 use super::Transport;
 use super::ends::{Inlet, Outlet};
+use crate::elements::{static_pad, stop_and_remove};
 use crate::engine::EngineSession;
-use crate::media::send::stop_and_remove;
 
 /// The ends of one session.
 pub struct FanOut {
@@ -32,29 +32,13 @@ impl FanOut {
     }
 
     fn connect(&self, conference: &gst::Bin, session: &EngineSession) -> Result<()> {
-        let broken = |error: &dyn std::fmt::Display| {
-            Error::new(
-                ErrorCode::Construction,
-                format!("linking the RTP session: {error}"),
-            )
-        };
-        let (outlet, inlet) = (self.outlet.upcast_ref(), self.inlet.upcast_ref());
-        conference
-            .add_many([outlet, inlet])
-            .map_err(|error| broken(&error.message))?;
-        let pad = |element: &gst::Element, name: &str| {
-            element
-                .static_pad(name)
-                .ok_or_else(|| broken(&"an end lacks its pad"))
-        };
-        for (src, sink) in [
-            (session.send_rtp_src.clone(), pad(outlet, "rtp")?),
-            (session.send_rtcp_src.clone(), pad(outlet, "rtcp")?),
-            (pad(inlet, "rtp")?, session.recv_rtp_sink.clone()),
-            (pad(inlet, "rtcp")?, session.recv_rtcp_sink.clone()),
-        ] {
-            src.link(&sink).map_err(|error| broken(&error))?;
-        }
+        let outlet = self.outlet.upcast_ref::<gst::Element>();
+        let inlet = self.inlet.upcast_ref::<gst::Element>();
+        conference.add_many([outlet, inlet])?;
+        session.send_rtp_src.link(&static_pad(outlet, "rtp")?)?;
+        session.send_rtcp_src.link(&static_pad(outlet, "rtcp")?)?;
+        static_pad(inlet, "rtp")?.link(&session.recv_rtp_sink)?;
+        static_pad(inlet, "rtcp")?.link(&session.recv_rtcp_sink)?;
         for element in [outlet, inlet] {
             let _ = element.sync_state_with_parent();
         }
@@ -63,23 +47,20 @@ impl FanOut {
 
     /// Adds a transport to the conference. It is heard before it is sent to.
     pub fn attach(&self, conference: &gst::Bin, transport: &Arc<Transport>) -> Result<()> {
-        let broken = |error: glib::BoolError| {
-            Error::new(
-                ErrorCode::Construction,
-                format!("starting the transmitter: {}", error.message),
-            )
-        };
-        let element = transport.element();
-        let result = conference
-            .add(element)
-            .map_err(broken)
-            .and_then(|()| transport.link(&self.inlet, &self.outlet))
-            .and_then(|()| element.sync_state_with_parent().map_err(broken));
+        let result = self.start(conference, transport);
         match result {
             Ok(()) => self.outlet.add(transport),
             Err(_) => self.detach(conference, transport),
         }
         result
+    }
+
+    fn start(&self, conference: &gst::Bin, transport: &Transport) -> Result<()> {
+        let element = transport.element();
+        conference.add(element)?;
+        transport.link(&self.inlet, &self.outlet)?;
+        element.sync_state_with_parent()?;
+        Ok(())
     }
 
     /// The application ends the pipeline, and nothing feeds this session.
@@ -96,8 +77,7 @@ impl FanOut {
 
     /// Takes the ends out. Not for streaming threads; all transports were detached.
     pub fn dismantle(&self, conference: &gst::Bin) {
-        for element in [self.outlet.upcast_ref(), self.inlet.upcast_ref()] {
-            stop_and_remove(conference, element);
-        }
+        stop_and_remove(conference, &self.outlet);
+        stop_and_remove(conference, &self.inlet);
     }
 }

@@ -13,7 +13,7 @@ mod transmitter;
 
 use std::sync::{Arc, OnceLock};
 
-use farstream::{COMPONENT_RTCP, COMPONENT_RTP, Error, ErrorCode, Result};
+use farstream::{COMPONENT_RTCP, COMPONENT_RTP, Result};
 use gst::prelude::*;
 
 pub use fan_out::FanOut;
@@ -21,6 +21,8 @@ pub use incoming::Gate;
 pub use transmitter::{factory, names};
 
 use ends::{Inlet, Outlet};
+
+use crate::elements::request_pad;
 
 /// What a transport carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,27 +120,16 @@ impl Transport {
         for component in Component::ALL {
             let number = component.number();
             let ours = &self.outgoing[component.index()];
-            let theirs = self.request(&format!("sink_{number}"))?;
-            ours.set_active(true)
-                .map_err(|error| broken(&error.message))?;
-            ours.link(&theirs).map_err(|error| broken(&error))?;
+            let theirs = request_pad(&self.transmitter, &format!("sink_{number}"))?;
+            ours.set_active(true)?;
+            ours.link(&theirs)?;
 
             let ours = &self.incoming[component.index()];
-            let theirs = self.request(&format!("src_{number}"))?;
-            ours.set_active(true)
-                .map_err(|error| broken(&error.message))?;
-            theirs.link(ours).map_err(|error| broken(&error))?;
+            let theirs = request_pad(&self.transmitter, &format!("src_{number}"))?;
+            ours.set_active(true)?;
+            theirs.link(ours)?;
         }
         Ok(())
-    }
-
-    fn request(&self, name: &str) -> Result<gst::Pad> {
-        self.transmitter.request_pad_simple(name).ok_or_else(|| {
-            broken(&format_args!(
-                "{} gives no pad {name}",
-                self.transmitter.name()
-            ))
-        })
     }
 
     /// Lets go of the transmitter's pads.
@@ -224,11 +215,4 @@ fn outgoing_pad(
             }
         })
         .build()
-}
-
-fn broken(error: &dyn std::fmt::Display) -> Error {
-    Error::new(
-        ErrorCode::Construction,
-        format!("connecting the transmitter: {error}"),
-    )
 }
