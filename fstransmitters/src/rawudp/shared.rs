@@ -152,7 +152,7 @@ fn search(
         keys.push(
             socket_group
                 .map(|group| {
-                    Ok(Key {
+                    Ok::<_, Error>(Key {
                         group: group.into(),
                         component: *component,
                         wanted: SocketAddr::new(wanted(*component)?.ip, *port),
