@@ -202,3 +202,199 @@ pub fn media_flow(
         .field("cause", cause)
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use glib::value::ToSendValue;
+
+    use super::*;
+    use crate::negotiation::{Mismatch, Rule, Side};
+    use crate::{MediaType, PayloadType};
+
+    fn object(name: &str) -> glib::SendValue {
+        gst::Bin::builder().name(name).build().to_send_value()
+    }
+
+    fn session() -> SessionName {
+        gst::init().unwrap();
+        SessionName {
+            object: object("session_3"),
+            id: 3,
+        }
+    }
+
+    fn stream() -> StreamName {
+        gst::init().unwrap();
+        StreamName {
+            object: object("stream_3"),
+            name: "stream_3".into(),
+            session_id: 3,
+            participant: "participant_0".into(),
+        }
+    }
+
+    /// Fields beyond those every message has.
+    fn fields(s: &gst::StructureRef, object: &str) -> BTreeSet<String> {
+        let mut names: BTreeSet<_> = s
+            .iter()
+            .map(|(name, value)| format!("{name}:{}", value.type_()))
+            .collect();
+        assert!(names.remove(&format!("{object}:GstBin")), "{s}");
+        assert!(names.remove("session-id:guint"), "{s}");
+        if object == "stream" {
+            assert!(names.remove("stream-name:gchararray"), "{s}");
+            assert!(names.remove("participant-name:gchararray"), "{s}");
+        }
+        names
+    }
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn session_messages_have_their_fields_and_types() {
+        let pt = PayloadType::new(96).unwrap();
+        let codec = Codec::new(pt.into(), "VP8", MediaType::Video, 90000);
+        for (s, name, expected) in [
+            (
+                codecs_changed(&session(), &[]),
+                "farstream-codecs-changed",
+                set(&["refused:GstCaps"]),
+            ),
+            (
+                send_codec_changed(&session(), &codec, &[]),
+                "farstream-send-codec-changed",
+                set(&["codec:GstCaps", "secondary-codecs:GstCaps"]),
+            ),
+            (
+                telephony_event_started(&session(), DtmfMethod::Sound, DtmfEvent::Pound, 8),
+                "farstream-telephony-event-started",
+                set(&[
+                    "method:GstFsDTMFMethod",
+                    "event:GstFsDTMFEvent",
+                    "volume:guint",
+                ]),
+            ),
+            (
+                telephony_event_stopped(&session(), DtmfMethod::RtpRfc4733),
+                "farstream-telephony-event-stopped",
+                set(&["method:GstFsDTMFMethod"]),
+            ),
+        ] {
+            assert_eq!(s.name(), name);
+            assert_eq!(fields(&s, "session"), expected, "{s}");
+        }
+        let changed = send_codec_changed(&session(), &codec, &[]);
+        let secondary = changed.get::<gst::Caps>("secondary-codecs").unwrap();
+        assert!(secondary.is_empty(), "empty, not null");
+    }
+
+    #[test]
+    fn stream_messages_have_their_fields_and_types() {
+        let candidate = Candidate::host(1, "127.0.0.1:5".parse().unwrap());
+        let dropped = Dropped {
+            reason: "malformed".into(),
+            count: 3,
+            payload: Some(99),
+            ssrc: Some(7),
+            remedy: "none".into(),
+        };
+        for (s, name, expected) in [
+            (
+                new_local_candidate(&stream(), &candidate),
+                "farstream-new-local-candidate",
+                set(&["candidate:GstStructure"]),
+            ),
+            (
+                local_candidates_prepared(&stream()),
+                "farstream-local-candidates-prepared",
+                set(&[]),
+            ),
+            (
+                new_active_candidate_pair(&stream(), &candidate, &candidate),
+                "farstream-new-active-candidate-pair",
+                set(&[
+                    "local-candidate:GstStructure",
+                    "remote-candidate:GstStructure",
+                ]),
+            ),
+            (
+                recv_codecs_changed(&stream(), &[]),
+                "farstream-recv-codecs-changed",
+                set(&["codecs:GstCaps"]),
+            ),
+            (
+                component_state_changed(&stream(), 2, StreamState::Ready),
+                "farstream-component-state-changed",
+                set(&["component:guint", "state:GstFsStreamState"]),
+            ),
+            (
+                packets_dropped(&stream(), &dropped),
+                "farstream-packets-dropped",
+                set(&[
+                    "reason:gchararray",
+                    "count:guint64",
+                    "payload:guint",
+                    "ssrc:guint",
+                    "remedy:gchararray",
+                ]),
+            ),
+            (
+                media_flow(&stream(), "recv", false, "the peer said BYE"),
+                "farstream-media-flow",
+                set(&[
+                    "direction:gchararray",
+                    "flowing:gboolean",
+                    "cause:gchararray",
+                ]),
+            ),
+        ] {
+            assert_eq!(s.name(), name);
+            assert_eq!(fields(&s, "stream"), expected, "{s}");
+        }
+    }
+
+    #[test]
+    fn errors_carry_their_source_code_and_text() {
+        let failure = Error::invalid("expected this, got that");
+        for (s, names) in [
+            (error(&session().object, &failure), 0),
+            (session_error(&session(), &failure), 1),
+            (stream_error(&stream(), &failure), 3),
+        ] {
+            assert_eq!(s.name(), "farstream-error");
+            assert_eq!(s.n_fields(), 3 + names);
+            assert_eq!(s.get::<&str>("error-msg").unwrap(), failure.message());
+            let number = s.value("error-no").unwrap();
+            assert_eq!(number.type_().name(), "GstFsError");
+            let (_, value) = glib::EnumValue::from_value(number).unwrap();
+            assert_eq!(value.value(), 100);
+        }
+    }
+
+    #[test]
+    fn refusals_travel_as_caps_of_strings() {
+        let pt = PayloadType::new(96).unwrap();
+        let refusal = Refusal::new(
+            &Codec::new(pt.into(), "EVS", MediaType::Audio, 16000),
+            Side::Remote,
+            Mismatch::new(Rule::EncodingName, "OPUS", "EVS"),
+        );
+        let s = codecs_changed(&session(), &[refusal]);
+        let refused = s.get::<gst::Caps>("refused").unwrap();
+        let entry = refused.structure(0).unwrap();
+        assert_eq!(entry.name(), "refusal");
+        for (field, value) in [
+            ("side", "remote"),
+            ("rule", "encoding-name"),
+            ("ours", "OPUS"),
+            ("theirs", "EVS"),
+        ] {
+            assert_eq!(entry.get::<&str>(field).unwrap(), value);
+        }
+        assert!(entry.get::<&str>("codec").unwrap().contains("EVS"));
+    }
+}
