@@ -286,8 +286,7 @@ impl Endpoint {
                     .get::<gst::Structure>("candidate")
                     .and_then(|c| c.get::<String>("line"));
                 if let (Some(peer), Ok(line)) = (peer, line) {
-                    let told = call(&peer, "add-remote-candidates", &[&vec![line]]);
-                    told.expect("the peer takes our candidate");
+                    tell(&peer, line);
                 }
             }
             log.add(message);
@@ -363,6 +362,16 @@ impl Endpoint {
         &self.legs[media]
     }
 
+    /// The lines of all local candidates of a stream so far.
+    fn candidates(&self, stream: &str) -> Vec<String> {
+        self.log
+            .named("farstream-new-local-candidate")
+            .iter()
+            .filter(|s| s.get::<&str>("stream-name") == Ok(stream))
+            .filter_map(|s| s.get::<gst::Structure>("candidate").ok()?.get("line").ok())
+            .collect()
+    }
+
     /// Starts the pipeline.
     ///
     /// # Panics
@@ -433,15 +442,32 @@ fn sink(pipeline: &gst::Pipeline, pad: &gst::Pad, count: &Arc<Received>) {
 ///
 /// If something is refused.
 pub fn introduce(a: &Endpoint, b: &Endpoint, media: &str) {
+    a.leg(media).connect();
+    b.leg(media).connect();
+    know(a, b, media);
+}
+
+/// The same for endpoints that have chosen their transmitters.
+///
+/// # Panics
+///
+/// If something is refused.
+pub fn know(a: &Endpoint, b: &Endpoint, media: &str) {
     let (ours, theirs) = (a.leg(media), b.leg(media));
     for (end, own, other) in [(a, ours, theirs), (b, theirs, ours)] {
-        let name: String = own.stream.property("name");
+        let name = own.stream.name().to_string();
+        for candidate in end.candidates(&name) {
+            tell(&other.stream, candidate);
+        }
         lock(&end.peers).insert(name, other.stream.clone());
     }
-    ours.connect();
-    theirs.connect();
     call(&theirs.stream, "set-remote-codecs", &[&ours.codecs()]).expect("the offer");
     call(&ours.stream, "set-remote-codecs", &[&theirs.codecs()]).expect("the answer");
+}
+
+fn tell(stream: &gst::Object, line: String) {
+    let told = call(stream, "add-remote-candidates", &[&vec![line]]);
+    told.expect("the peer takes our candidate");
 }
 
 /// Two endpoints that know each other, not started.
