@@ -120,7 +120,6 @@ impl ObjectImpl for Conference {
         let conference = self.obj();
         self.context.bind(&conference);
         if let Ok(engine) = self.context.engine() {
-            media::apply_element_defaults(engine.element());
             engine.connect(Arc::new(EngineEvents(conference.downgrade())));
             let _ = conference.add(engine.element());
         }
@@ -343,13 +342,17 @@ impl Conference {
     }
 
     fn new_session(&self, media: MediaType, number: u32, automatic: bool) -> Result<Session> {
+        let defaults = *self.default_preferences.lock();
+        if defaults {
+            media::apply_where_untouched(self.context.engine()?.element());
+        }
         let inner = Inner::new(
             &self.context,
             Settings {
                 id: number,
                 media,
                 automatic,
-                defaults: *self.default_preferences.lock(),
+                defaults,
             },
         )?;
         let session = Session::new(&inner);

@@ -70,14 +70,27 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
     ("rtph265pay", "aggregate-mode", "zero-latency"),
 ];
 
-/// Sets the defaults for `element`, if there are any.
+/// Sets the defaults for an element just made.
 pub fn apply(element: &gst::Element) {
+    apply_if(element, |_| true);
+}
+
+/// Sets the defaults for an element that the user may have set up before, where that was
+/// not done.
+pub fn apply_where_untouched(element: &gst::Element) {
+    apply_if(element, |pspec| {
+        let current = element.property_value(pspec.name());
+        current.compare(pspec.default_value()) == Some(std::cmp::Ordering::Equal)
+    });
+}
+
+fn apply_if(element: &gst::Element, wanted: impl Fn(&glib::ParamSpec) -> bool) {
     let Some(factory) = element.factory() else {
         return;
     };
     let factory = factory.name();
     for (_, property, value) in DEFAULTS.iter().filter(|(name, _, _)| factory == *name) {
-        let Some(pspec) = element.find_property(property) else {
+        let Some(pspec) = element.find_property(property).filter(&wanted) else {
             continue;
         };
         match glib::Value::deserialize_with_pspec(value, &pspec) {
@@ -96,6 +109,19 @@ pub fn apply(element: &gst::Element) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_user_set_stays() {
+        gst::init().unwrap();
+        let make = || gst::ElementFactory::make("rtpbin").build().unwrap();
+        let untouched = make();
+        apply_where_untouched(&untouched);
+        assert_eq!(untouched.property::<u32>("latency"), 100);
+        let touched = make();
+        touched.set_property("latency", 50u32);
+        apply_where_untouched(&touched);
+        assert_eq!(touched.property::<u32>("latency"), 50);
+    }
 
     #[test]
     fn every_default_fits_the_installed_elements() {

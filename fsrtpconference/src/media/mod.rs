@@ -8,4 +8,4 @@ mod element_defaults;
 pub mod receive;
 pub mod send;
 
-pub use element_defaults::apply as apply_element_defaults;
+pub use element_defaults::apply_where_untouched;
